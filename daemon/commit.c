@@ -63,12 +63,11 @@ static int prepare(struct bus *bus, struct store_commit *ret, size_t *ret_bytes)
         struct block *block;
         size_t n = 0, bytes = 0;
         bool rotate;
-        int r = 0;
+        int r;
 
         if (!bus->short_of_disk)
-                r = compact_step(bus);
-        if (r >= 0)
-                r = core_seal(bus->core, &bus->writing);
+                (void) compact_step(bus); /* without memory nothing has changed: another time */
+        r = core_seal(bus->core, &bus->writing);
         TAILQ_FOREACH (block, &bus->writing, link) {
                 if (r == 0)
                         r = add_part(bus, n++, block);

@@ -77,6 +77,10 @@ struct wire_span core_consumer_queue(const struct consumer *consumer) {
         return (struct wire_span){(const uint8_t *) consumer->queue->name, consumer->queue->name_bytes};
 }
 
+size_t core_consumer_leases(const struct consumer *consumer) {
+        return consumer->n_leases;
+}
+
 /* Finds the first ready message by priority. Returns 1, 0, -ENOMEM. */
 static int queue_next(struct queue *queue, struct candidate *ret) {
         while (queue->levels_ready != 0) {

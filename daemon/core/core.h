@@ -110,6 +110,8 @@ void core_credit(struct consumer *consumer, uint32_t messages, uint64_t bytes);
 /* While blocked a consumer gets nothing, whatever its credit. */
 void core_block(struct consumer *consumer, bool blocked);
 struct wire_span core_consumer_queue(const struct consumer *consumer);
+/* How many messages it has leased. */
+size_t core_consumer_leases(const struct consumer *consumer);
 
 enum core_settle { CORE_ACK, CORE_NACK };
 /* Settles the ids first .. first+count-1 that this consumer has leased. Returns how many there were, or -ENOMEM when

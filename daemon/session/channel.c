@@ -10,6 +10,9 @@
 #define HASH_NONFATAL_OOM 1
 #include "daemon/session/internal.h"
 
+/* A frame may look for so many ids in vain. */
+#define SETTLE_STEPS_MIN 65536u
+
 static struct channel *channel_find(struct session *s, uint32_t number) {
         struct channel *channel = NULL;
 
@@ -115,17 +118,27 @@ int handle_credit(struct session *s, const struct frame *frame) {
         return 0;
 }
 
-/* Settles the runs. Returns how many ids no lease was found for. */
-static uint64_t settle_runs(struct channel *channel, const struct wire_settle *settle, enum core_settle how) {
-        uint64_t missing = 0;
+/* Settles the runs; *ret_missing: how many ids no lease was found for. Looking for them takes a bounded number of steps, which
+ * no frame exceeds that settles what is leased. Returns whether it was enough. */
+static bool settle_runs(struct channel *channel, const struct wire_settle *settle, enum core_settle how,
+                        uint64_t *ret_missing) {
+        uint64_t missing = 0, steps = 0, steps_max = SETTLE_STEPS_MIN + settle->n_runs;
 
+        if (channel)
+                steps_max += 2 * core_consumer_leases(channel->consumer);
         for (size_t i = 0; i < settle->n_runs; i++) {
                 struct wire_settle_run run = wire_settle_run(settle, i);
-                int64_t n = channel ? core_settle(channel->consumer, run.id, run.count, how) : 0;
+                size_t leases = channel ? core_consumer_leases(channel->consumer) : 0;
+                int64_t n;
 
+                steps += 1 + (run.count < leases ? run.count : leases);
+                if (steps > steps_max)
+                        return false;
+                n = channel ? core_settle(channel->consumer, run.id, run.count, how) : 0;
                 missing += run.count - (uint64_t) (n < 0 ? 0 : n);
         }
-        return missing;
+        *ret_missing = missing;
+        return true;
 }
 
 int handle_settle(struct session *s, const struct frame *frame) {
@@ -142,9 +155,12 @@ int handle_settle(struct session *s, const struct frame *frame) {
                 session_fail_fault(s, &fault);
         if (r < 0)
                 return 0;
-        missing = settle_runs(channel_find(s, frame->header.channel), &settle,
-                              frame->header.opcode == WIRE_ACK ? CORE_ACK : CORE_NACK);
-        if (missing > 0) {
+        if (!settle_runs(channel_find(s, frame->header.channel), &settle,
+                         frame->header.opcode == WIRE_ACK ? CORE_ACK : CORE_NACK, &missing)) {
+                (void) refuse(&why, 0, WIRE_CODE_MALFORMED, "%zu runs that settle far more than channel %u has leased",
+                              settle.n_runs, frame->header.channel);
+                session_fail(s, &why);
+        } else if (missing > 0) {
                 (void) refuse(&why, 0, WIRE_CODE_NOT_LEASED, "%" PRIu64 " of the messages are not leased by channel %u",
                               missing, frame->header.channel);
                 why.use = missing;

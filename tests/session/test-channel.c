@@ -542,6 +542,27 @@ static void test_asker_vanishes(void **state) {
         (void) expect_general(f, q, WIRE_PONG, q->serial);
 }
 
+static void test_settle_far_too_much(void **state) {
+        enum { LEASES = 100, RUNS = 2000 };
+        static uint8_t frame[16 + RUNS * WIRE_SETTLE_RUN_BYTES];
+        struct peer *p = open_peer(*state), *q = open_peer(*state);
+        struct fixture *f = *state;
+        size_t n = wire_put_settle_header(frame, WIRE_ACK, 0, 1, 99, 0, RUNS);
+
+        declare(f, p, "jobs");
+        consume(f, q, 1, "jobs", LEASES);
+        for (unsigned i = 0; i < LEASES; i++, (void) expect_deliver(f, q, 1, "x"))
+                send_text(f, p, "jobs", "x");
+        for (unsigned i = 0; i < RUNS; i++)
+                n += wire_put_settle_run(frame + n, &(struct wire_settle_run){UINT64_C(1) << 40, 2 * LEASES});
+        say(f, q, frame, n);
+        expect_failed(f, q, WIRE_CODE_MALFORMED);
+        /* Its leases are back for somebody else. */
+        consume(f, p, 1, "jobs", LEASES);
+        for (unsigned i = 0; i < LEASES; i++)
+                assert_deliveries(expect_deliver(f, p, 1, "x"), 2);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 SESSION_TEST(test_delivered_before_the_disk),
@@ -571,6 +592,7 @@ int main(void) {
                 SESSION_TEST(test_consumer_that_does_not_read),
                 SESSION_TEST(test_asker_that_does_not_read),
                 SESSION_TEST(test_asker_vanishes),
+                SESSION_TEST(test_settle_far_too_much),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
