@@ -66,7 +66,7 @@ int session_new(struct session_host *host, int fd, struct session **ret);
 struct session *session_free(struct session *s);
 
 int session_fd(const struct session *s);
-/* What to poll the socket for now: EPOLLIN, EPOLLOUT. Changes after reading, flushing, commits. */
+/* What to poll the socket for at the moment: EPOLLIN, EPOLLOUT. Changes after reading, flushing, commits. */
 uint32_t session_events(const struct session *s);
 /* What it is polled for: kept here for the owner. */
 uint32_t session_polled(const struct session *s);
